@@ -1,3 +1,4 @@
+// Command gofn is a function with the official Go client, for the tests of compute.
 package main
 
 import (
